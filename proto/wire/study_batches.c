@@ -221,6 +221,20 @@ static void check_pieces(struct asy__parse *p)
                "(batch_size)", pieces.least, rows, rows == 1 ? "" : "s");
 }
 
+/* A rank without rows of a batch would bring what it began with into the mean. */
+static void check_shares(struct asy__parse *p)
+{
+    int64_t ranks = asy__val(p, "resources.ranks")->i;
+    struct span batch;
+    struct place alone;
+
+    if (find_above(p, "sync_every", 1, &alone) && find_number(p, "batch_size", &batch) &&
+        batch.most < (double)ranks)
+        REFUSE(p, alone, "above 1 each rank makes steps of its own, and of a batch of %g row%s "
+               "(batch_size) %lld ranks have not one each", batch.most, batch.most == 1 ? "" : "s",
+               (long long)ranks);
+}
+
 void asy__study_check_effects(struct asy__parse *p)
 {
     static const char *const outer[] = { "outer_lr", "outer_momentum" };
@@ -238,4 +252,5 @@ void asy__study_check_effects(struct asy__parse *p)
             !find_above(p, "sync_every", 1, &alone))
             REFUSE(p, span.at, "has no effect without sync_every above 1");
     check_pieces(p);
+    check_shares(p);
 }

@@ -157,7 +157,7 @@ static void section_help(struct asy_buf *buf, const char *section, unsigned inde
 static void whole_help(struct asy_buf *buf)
 {
     wrap(buf, 0, "A study file is YAML. It says what a trial runs, what is searched and when to "
-         "stop. Scalars follow YAML 1.2 (1e-4 is a number, no a text), unknown keys are errors, "
+         "stop. Scalars follow YAML 1.2 (1e-4 is a number, not a text), unknown keys are errors, "
          "and relative paths start from the file's folder.");
     asy_buf_adds(buf, "\nThe smallest study of a model:\n\n");
     example(buf, 2,

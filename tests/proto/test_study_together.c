@@ -101,6 +101,10 @@ static void steps_of_a_rank_alone_are_not_those_of_all(void)
         { STUDY("mlp, sync_every: 4", "") "resources: {gpus: 1}\n",
           ":3:31: run.sync_every: above 1 has no use for one rank on a device, which has no "
           "others to meet\n" },
+        { STUDY("mlp, sync_every: 4, batch_size: 3", "") "resources: {ranks: 4}\n",
+          ":3:31: run.sync_every: above 1 each rank makes steps of its own, and of a batch of 3 "
+          "rows (batch_size) 4 ranks have not one each\n" },
+        { STUDY("mlp, sync_every: 4, batch_size: 4", "") "resources: {ranks: 4}\n", NULL },
         { STUDY("mlp, sync_every: 4, norm: layer, ema: 0", ""), NULL },
         { STUDY("mlp, sync_every: 4", "") "resources: {device: opencl, ranks: 2}\n", NULL },
         { STUDY("mlp, sync_every: 1, ema: 0.9, norm: batch", "") "resources: {device: opencl}\n",

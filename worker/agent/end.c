@@ -180,7 +180,8 @@ static void judge_pause(const struct asy__job *job, const struct asy_attempt_eve
     }
 }
 
-/* A trainer ends its job by a line, and lives on. */
+/* A trainer ends its job by a line, and lives on. (A member's ranks are its lead's to judge: their
+ * daemon leaves with code 0 wherever they are.) */
 static void judge_silence(const struct asy__job *job, struct asy__ended *ret)
 {
     char whose[160];
@@ -204,6 +205,8 @@ void asy__end_judge(const struct asy__job *job, const struct asy_attempt_event *
     ret->event.ended.step = job->step;
     ret->event.ended.objective = NAN;
     ret->event.ended.cpu_s = seen->cpu_s;
+    if (job->gang) /* which may have had jobs before */
+        ret->event.ended.cpu_s = fmax(seen->cpu_s - job->gang->cpu_before_s, 0);
     ret->event.ended.max_rss = seen->max_rss;
     if (job->doom) {
         set(ret, job->doom == ASY_CAUSE_DISK_FULL ? ASY_END_PREEMPTED : ASY_END_CRASHED, job->doom);
@@ -211,7 +214,7 @@ void asy__end_judge(const struct asy__job *job, const struct asy_attempt_event *
     } else if (seen->out_of_memory) {
         set(ret, ASY_END_CRASHED, ASY_CAUSE_OUT_OF_MEMORY);
         snprintf(ret->text, sizeof ret->text, "%s", seen->text);
-    } else if (job->gang && exited_0 && !job->signals && !stops) {
+    } else if (job->gang && job->gang->part == 0 && exited_0 && !job->signals && !stops) {
         judge_silence(job, ret);
     } else if ((exited_0 || (job->signals && !job->ordered)) && asy__job_full(job)) {
         set(ret, ASY_END_COMPLETE, ASY_CAUSE_NONE);

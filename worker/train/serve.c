@@ -319,11 +319,11 @@ static int bind_self(struct serve *serve, const char *want, struct asy_error *er
     return rc;
 }
 
-/* A device, or a rank, that is lost, and memory of a device, which others use too: no fault of the
- * job, which may run well elsewhere or later. */
-static int is_of_the_machine(const struct serve *serve, int rc)
+/* A device, or a rank, that is lost, and memory, which others use too: no fault of the job, which
+ * may run well elsewhere or later. */
+static int is_of_the_machine(int rc)
 {
-    return rc == ASY_E_GONE || (rc == ASY_E_NOMEM && asy_trainer_on_device(serve->trainer));
+    return rc == ASY_E_GONE || rc == ASY_E_NOMEM;
 }
 
 static int run_order(struct serve *serve, const struct asy_json *order, struct asy_error *err)
@@ -353,7 +353,7 @@ static int run_order(struct serve *serve, const struct asy_json *order, struct a
     else if (result->reason[0])
         printf("%s\n", result->reason);
     restore(serve);
-    if (is_of_the_machine(serve, failed))
+    if (is_of_the_machine(failed))
         _exit(1); /* a crash to the agent; at an orderly end we might wait for what is lost */
     pthread_mutex_lock(&serve->lock);
     serve->running = 0; /* before the end is sent: what comes after it is for the next job */
