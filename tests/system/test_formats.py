@@ -41,11 +41,11 @@ def the_example_finds_a_good_model():
             raise AssertionError(f"test accuracy {score}")
 
 
-def npy(rows, kind="|u1", pack=bytes):
+def npy(rows):
     """The digits with their labels, bytes."""
-    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({len(rows)}, {len(rows[0])}), }}"
+    head = "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, %d), }" % (len(rows), len(rows[0]))
     head += " " * (63 - (10 + len(head)) % 64) + "\n"
-    return b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + b"".join(map(pack, rows))
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + b"".join(map(bytes, rows))
 
 
 def formats_give_the_same_models():
@@ -114,9 +114,6 @@ def files_that_are_not_read_are_refused_with_their_place():
             ("objects", b"\x93NUMPY\1\0\x3a\0" + b"{'descr': '|O', 'fortran_order': False, "
              b"'shape': (1, 2), }", "", "data.file: 'X': its type '|O' is not read"),
             ("one column", npy([[1], [2]]), "", "only one column was found, and labels need others"),
-            ("labels beyond what doubles tell apart",
-             npy([[i, 2**53 + i % 3] for i in range(9)], "<i8", lambda row: struct.pack("<2q", *row)), "",
-             "data.label: numbers beyond 2^53 are no classes"),
             ("labels in a text", b"\0\0\x08\x02\0\0\0\2\0\0\0\2\1\1\2\2", ", labels: study.yaml",
              "study.yaml:5:25: data.labels: 'Z/study.yaml': it is neither an"),
             ("labels", b"1,2\n", ", labels: study.yaml",

@@ -223,6 +223,9 @@ static void headers_and_tasks_are_found(void)
         { "numbers as categories", "3,0\n1,1\n3,1\n2,0\n", "\"categorical\":[0]," ALL, 0, 1, 4, 2,
           3 },
         { "equal numbers", "1,1\n2,1.0\n3,01\n4,2\n", ALL, 0, 1, 4, 2, 1 },
+        { "equal long numbers", "1,90071992547409921\n2,+90071992547409921\n"
+          "3,090071992547409921.0\n4,90071992547409922\n", ALL, 0, 1, 4, 2, 1 },
+        { "equal powers of ten", "1,1e17\n2,100000000000000000\n3,-1e17\n", ALL, 0, 1, 3, 2, 1 },
         { "dropped", "1,0\n,1\n3,1\n4,?\n", "\"missing\":\"drop\"," ALL, 0, 1, 2, 2, 1 },
         { "missing in an excluded column", "1,,0\n2,,1\n", "\"exclude\":[1]," ALL, 0, 1, 2, 2, 1 },
         { "spaces", " 1 , 0\n 2 , 1\n", ALL, 0, 1, 2, 2, 1 },

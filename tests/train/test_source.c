@@ -796,6 +796,65 @@ static void gaps_categories_and_infinities_are_as_in_csv(void)
     kit_rmdir(dir);
 }
 
+/* Six rows of ids, a category of 2 and a label of 3 that doubles would make one each. */
+static void make_long(struct asy_buf *svm, struct asy_buf *npy, uint64_t from, const char *type)
+{
+    struct asy_buf bytes;
+
+    asy_buf_init(&bytes, 1u << 16);
+    for (unsigned r = 0; r < 6; r++) {
+        const uint64_t row[] = { from + r / 2, from + r % 2, from + r % 3 };
+
+        for (unsigned c = 0; c < 3; c++)
+            kit_le(&bytes, row[c], 8);
+        asy_buf_addf(svm, "%lld 1:%lld 2:%lld\n", (long long)row[2], (long long)row[0],
+                     (long long)row[1]);
+    }
+    kit_array(npy, type, "6, 3", bytes.data, bytes.len);
+    asy_buf_fini(&bytes);
+}
+
+static void whole_numbers_that_doubles_make_one_stay_apart(void)
+{
+    static const struct {
+        const char *name, *type; /* NULL: libsvm */
+        uint64_t from;
+        const char *first;
+    } cases[] = {
+        { "signed", "<i8", 9007199254740992, "9007199254740992" },
+        { "below zero", "<i8", (uint64_t)-9007199254740996, "-9007199254740995" },
+        { "beyond int64", "<u8", UINT64_MAX - 4, "18446744073709551611" },
+        { "libsvm", NULL, 9007199254740992, "9007199254740992" },
+        { "libsvm below zero", NULL, (uint64_t)-9007199254740996, "-9007199254740995" },
+    };
+    const char *options = "\"categorical\":[1],\"split\":{\"group\":0,\"folds\":3,\"test\":0}";
+    char dir[64], path[128];
+
+    if (!T_TRUE(kit_dir(dir) != NULL))
+        return;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy__data data = { 0 };
+        struct asy_buf svm, npy;
+
+        asy_buf_init(&svm, 1u << 16);
+        asy_buf_init(&npy, 1u << 16);
+        make_long(&svm, &npy, cases[i].from, cases[i].type ? cases[i].type : "<i8");
+        snprintf(path, sizeof path, "%s/%zu", dir, i);
+        kit_write(path, cases[i].type ? npy.data : svm.data, cases[i].type ? npy.len : svm.len);
+        if (T_OK(load(path, options, NULL, 1, &data, &err), &err)) {
+            T_EQ(cases[i].name, data.schema.classes.n, 3);
+            T_EQ(cases[i].name, data.schema.columns[1].values.n, 2);
+            if (data.schema.classes.n)
+                T_STR(cases[i].name, data.schema.classes.texts[0], cases[i].first);
+        }
+        asy__data_fini(&data);
+        asy_buf_fini(&svm);
+        asy_buf_fini(&npy);
+    }
+    kit_rmdir(dir);
+}
+
 static const struct asy__data_spec *spec_once;
 
 static int load_once(struct asy_error *err)
@@ -849,4 +908,5 @@ T_MAIN("source", T_TEST(every_type_of_numpy_that_has_numbers_or_texts_is_read),
        T_TEST(formats_make_no_difference_to_what_is_learnt),
        T_TEST(models_take_rows_of_other_formats),
        T_TEST(libsvm_rows_may_lack_features_of_the_model),
-       T_TEST(gaps_categories_and_infinities_are_as_in_csv), T_TEST(every_allocation_may_fail))
+       T_TEST(gaps_categories_and_infinities_are_as_in_csv),
+       T_TEST(whole_numbers_that_doubles_make_one_stay_apart), T_TEST(every_allocation_may_fail))

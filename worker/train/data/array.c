@@ -215,6 +215,19 @@ static double number(const struct asy__shape *shape, const unsigned char *p)
     }
 }
 
+/* As a cell has it, of integers that doubles may not hold. */
+static uint64_t whole(const struct asy__shape *shape, const unsigned char *p)
+{
+    uint64_t bits;
+
+    if (shape->item < 8 || (shape->kind != ASY__SIGNED && shape->kind != ASY__UNSIGNED))
+        return 0;
+    bits = raw(p, shape->item, shape->big_endian);
+    if (shape->kind == ASY__SIGNED && bits >> 63)
+        bits = 0 - bits;
+    return bits < ASY__EXACT ? 0 : bits;
+}
+
 /* Appends a code point. -1: it is none. */
 static int add_utf8(struct asy_buf *buf, uint32_t c)
 {
@@ -277,7 +290,7 @@ static int fill_texts(struct asy__array *array, const unsigned char *row, struct
     }
     from = 0;
     for (size_t c = 0; c < shape->n_columns; c++) {
-        cells[c] = (struct asy__cell){ array->text.data + from, cells[c].len, 0, 0 };
+        cells[c] = (struct asy__cell){ .text = array->text.data + from, .len = cells[c].len };
         from += cells[c].len;
     }
     return 0;
@@ -362,7 +375,8 @@ int asy__array_row(struct asy__array *array, struct asy__cell *cells, struct asy
     for (size_t c = 0; c < shape->n_columns && shape->kind < ASY__BYTES; c++) {
         size_t at = array->place ? array->place[c] : c * shape->item;
 
-        cells[c] = (struct asy__cell){ NULL, 0, 0, number(shape, row + at) };
+        cells[c] = (struct asy__cell){ .number = number(shape, row + at),
+                                       .whole = whole(shape, row + at) };
     }
     array->row++;
     if (array->set && rc == 0)

@@ -18,6 +18,9 @@
 #define ASY__CELLS_MAX ((uint64_t)64 << 30) /* floats of one matrix */
 #define ASY__CATEGORIES_MAX 1000
 #define ASY__CLASSES_MAX 10000
+/* Whole numbers from here on are the same as some of their neighbours, once they are doubles. */
+#define ASY__EXACT ((uint64_t)1 << 53)
+#define ASY__NUMBER_MAX 400 /* bytes of a number as text */
 #define ASY__LENGTH_MAX 8192 /* tokens of a row */
 #define ASY__INT_CLASSES_MAX 100 /* more distinct integers than this are a quantity, not classes */
 
@@ -63,6 +66,9 @@ struct asy__cell {
     size_t len;
     int quoted;
     double number; /* NaN: missing */
+    /* How far from 0 the number is, where it is a whole one of at least ASY__EXACT; 0: it is not,
+     * or it has a text. */
+    uint64_t whole;
 };
 /* A negative result ends the reading and is passed on. */
 typedef int (*asy__row_f)(void *arg, uint64_t row, const struct asy__cell *cells, size_t n,
@@ -166,6 +172,8 @@ struct asy__cell asy__cell_trim(const struct asy__cell *cell);
 int asy__is_missing(const struct asy__cell *cell);
 /* 0 and the value, or -1: the cell (spaces around it aside) is no number. */
 int asy__cell_number(const struct asy__cell *cell, double *ret);
+/* What a cell's `whole` is, of a number in digits. */
+uint64_t asy__whole(const char *text, size_t len);
 
 struct asy__source;
 /* What the first reading of a file learns. */

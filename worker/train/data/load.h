@@ -18,7 +18,6 @@ struct asy__load {
     int32_t *ids;    /* [n_rows] labels as ids of schema->classes */
     size_t n_rows, room, n_dropped, n_seen;
     int integers; /* all labels are */
-    int blurred;  /* some are whole numbers that others may have become, too */
     size_t group; /* the schema's column of split.group; SIZE_MAX: rows stand alone */
     struct asy__dict groups;
     int32_t *group_ids; /* [room] */

@@ -5,6 +5,7 @@
 #include "tokens.h"
 #include <asy/parse.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static int at_cell(struct asy_error *err, uint64_t row, size_t column, const char *name,
@@ -14,18 +15,47 @@ static int at_cell(struct asy_error *err, uint64_t row, size_t column, const cha
                     (unsigned long long)row, column + 1, name, what);
 }
 
-/* Whole numbers from here on are the same as some of their neighbours, once they are doubles. */
-#define EXACT 9007199254740992.0 /* 2^53 */
+#define NAME_ROOM (ASY__NUMBER_MAX + 2) /* for a number as text */
 
-/* The text that a number goes by, however it is written; one beyond EXACT keeps its own, if it has
- * one: 0 if not. text: 32 bytes that it may be in. */
-static int name_number(double number, struct asy__cell *cell, char *text)
+/* The digits of a number from ASY__EXACT on, without what makes no difference to them: 0 if it is
+ * not written in digits alone, but for zeros behind a point. */
+static int copy_digits(const struct asy__cell *cell, char *text)
 {
-    if (fabs(number) >= EXACT && cell->text)
-        return 1;
-    cell->text = asy_format_f64(number + 0.0, text);
+    const char *at = cell->text, *end = at + cell->len;
+
+    if (*at == '-')
+        *text++ = '-';
+    at += *at == '-' || *at == '+';
+    while (at < end && *at == '0')
+        at++;
+    while (at < end && *at >= '0' && *at <= '9')
+        *text++ = *at++;
+    at += at < end && *at == '.';
+    while (at < end && *at == '0')
+        at++;
+    *text = '\0';
+    return at == end;
+}
+
+/* In digits up to where all powers of ten are doubles, as others write them. */
+static void name_double(double number, char text[NAME_ROOM])
+{
+    if (fabs(number) >= (double)ASY__EXACT && fabs(number) < 1e22)
+        snprintf(text, NAME_ROOM, "%.0f", number);
+    else
+        asy_format_f64(number + 0.0, text);
+}
+
+/* The text that a number goes by, however it is written. Where doubles are further apart than whole
+ * numbers its digits count, if it has them. */
+static void name_number(double number, struct asy__cell *cell, char text[NAME_ROOM])
+{
+    if (cell->whole)
+        snprintf(text, NAME_ROOM, "%s%llu", number < 0 ? "-" : "", (unsigned long long)cell->whole);
+    else if (fabs(number) < (double)ASY__EXACT || !cell->text || !copy_digits(cell, text))
+        name_double(number, text);
+    cell->text = text;
     cell->len = strlen(text);
-    return fabs(number) < EXACT;
 }
 
 /* The id of a text; while fitting, a new one is added. -1: unknown to the model. */
@@ -77,14 +107,12 @@ static int read_category(struct asy__load *load, const struct asy__cell *field, 
 {
     struct asy__cell f = asy__cell_trim(field);
     double number;
-    char text[32];
+    char text[NAME_ROOM];
     long id = -1;
     int rc;
 
-    if (!f.text) {
-        f.text = asy_format_f64(f.number + 0.0, text);
-        f.len = strlen(text);
-    }
+    if (!f.text)
+        name_number(f.number, &f, text);
     if (f.len > 4096)
         return at_cell(err, row, i, column->name, "a category of more than 4096 bytes");
     if (!asy__utf8_text(f.text, f.len))
@@ -126,12 +154,10 @@ static int read_text(struct asy__load *load, const struct asy__cell *field, uint
 {
     size_t length = load->model ? load->model->n_features : load->spec->length, n = 0, at = 0, len;
     struct asy__cell f = *field;
-    char text[32];
+    char text[NAME_ROOM];
 
-    if (!f.text && !isnan(f.number)) {
-        f.text = asy_format_f64(f.number + 0.0, text);
-        f.len = strlen(text);
-    }
+    if (!f.text && !isnan(f.number))
+        name_number(f.number, &f, text);
     for (; f.text && at < f.len && n < length; at += len) {
         uint32_t point;
 
@@ -152,7 +178,7 @@ static int read_label(struct asy__load *load, const struct asy__cell *field, uin
     struct asy__cell f = asy__cell_trim(field);
     const char *name = load->schema->columns[load->schema->label].name;
     int is_number = asy__cell_number(field, &load->numbers[load->n_rows]) == 0, rc;
-    char text[32];
+    char text[NAME_ROOM];
     long id = -1;
 
     if (is_number && !isfinite(load->numbers[load->n_rows]))
@@ -167,7 +193,7 @@ static int read_label(struct asy__load *load, const struct asy__cell *field, uin
     if (load->overflow)
         return 0;
     if (is_number)
-        load->blurred |= !name_number(load->numbers[load->n_rows], &f, text);
+        name_number(load->numbers[load->n_rows], &f, text);
     rc = intern(load, &load->schema->classes, f.text, f.len, &id, err);
     if (rc == ASY_E_FULL && load->label_is_number) {
         load->overflow = 1;
@@ -188,15 +214,14 @@ static int read_group(struct asy__load *load, const struct asy__cell *field, uin
     const char *name = load->schema->columns[load->group].name;
     struct asy__cell f = asy__cell_trim(field);
     double number;
-    char text[32];
+    char text[NAME_ROOM];
     size_t id = 0;
     int rc;
 
     if (asy__is_missing(field))
         return at_cell(err, row, i, name, "the group is missing");
-    if (asy__cell_number(field, &number) == 0 && !name_number(number, &f, text))
-        return at_cell(err, row, i, name, "a group's number beyond 2^53, as some of its neighbours "
-                       "are then the same; as texts they are not");
+    if (asy__cell_number(field, &number) == 0)
+        name_number(number, &f, text);
     if ((rc = asy__dict_add(&load->groups, f.text, f.len, &id, err)) == 0)
         load->group_ids[load->n_rows] = (int32_t)id;
     return rc;

@@ -29,9 +29,6 @@ static int choose_task(struct asy__load *load, struct asy_error *err)
     if (load->overflow)
         return asy_fail(err, ASY_E_INVAL, "label: more than %d distinct values are no classes",
                         ASY__CLASSES_MAX);
-    if (load->blurred)
-        return asy_fail(err, ASY_E_INVAL, "label: numbers beyond 2^53 are no classes, as some of "
-                        "their neighbours are then the same; as texts they are not");
     if (load->n_rows < 2)
         return asy_fail(err, ASY_E_INVAL, "there is a single row, nothing to learn from");
     if (schema->classes.n < 2)

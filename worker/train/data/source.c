@@ -405,7 +405,7 @@ static int give_names(const struct asy__source *source, struct asy__cell *cells,
     from = 0;
     if ((rc = asy_buf_check(&names, "the columns' names", err)) == 0) {
         for (size_t c = 0; c < at; c++) {
-            cells[c] = (struct asy__cell){ names.data + from, cells[c].len, 1, 0 };
+            cells[c] = (struct asy__cell){ names.data + from, cells[c].len, 1, 0, 0 };
             from += cells[c].len;
         }
         rc = row(arg, 0, cells, at, err);
@@ -501,7 +501,8 @@ static int csv_row(void *arg, uint64_t row, const struct asy_csv_field *fields, 
         rows->cap = n;
     }
     for (size_t i = 0; i < n; i++)
-        rows->cells[i] = (struct asy__cell){ fields[i].text, fields[i].len, fields[i].quoted, 0 };
+        rows->cells[i] = (struct asy__cell){ fields[i].text, fields[i].len, fields[i].quoted,
+                                               0, 0 };
     return rows->row(rows->arg, row, rows->cells, n, err);
 }
 

@@ -48,9 +48,19 @@ int asy__cell_number(const struct asy__cell *cell, double *ret)
         return isnan(*ret) ? -1 : 0;
     }
     f = asy__cell_trim(cell);
-    if (!f.len || f.len > 400 || asy_parse_f64(f.text, f.len, ret, NULL) < 0 || isnan(*ret))
+    if (!f.len || f.len > ASY__NUMBER_MAX || asy_parse_f64(f.text, f.len, ret, NULL) < 0)
         return -1;
-    return 0;
+    return isnan(*ret) ? -1 : 0;
+}
+
+uint64_t asy__whole(const char *text, size_t len)
+{
+    size_t sign = len && (*text == '+' || *text == '-');
+    uint64_t value = 0;
+
+    if (asy_parse_u64(text + sign, len - sign, &value, NULL) < 0)
+        return 0;
+    return value < ASY__EXACT ? 0 : value;
 }
 
 static int first_row(struct asy__survey *survey, const struct asy__cell *cells, size_t n,

@@ -83,11 +83,13 @@ int asy__is_svm(const char *text, size_t n)
 struct pair {
     uint64_t index;
     double value;
+    uint64_t whole; /* as a cell's */
 };
 
 struct reader {
     uint64_t line; /* from 1 */
     double label;
+    uint64_t whole; /* of the label */
     struct pair *pairs; /* of the line */
     size_t n, cap;
     struct asy__svm_range *range; /* to widen; NULL: rows are wanted */
@@ -117,6 +119,7 @@ static int read_pair(struct reader *r, const char *word, size_t n, struct asy_er
         return bad_line(r, err, word, n, "is not index:value");
     if (asy_parse_f64(colon + 1, n - (size_t)(colon + 1 - word), &pair.value, NULL) < 0)
         return bad_line(r, err, word, n, "has no number behind the colon");
+    pair.whole = asy__whole(colon + 1, n - (size_t)(colon + 1 - word));
     if (pair.index >= ASY_CSV_COLUMNS_MAX)
         return bad_line(r, err, word, n, "is beyond the 65535 features that a row may have");
     if (r->n && r->pairs[r->n - 1].index >= pair.index)
@@ -153,6 +156,7 @@ static int read_line(struct reader *r, const char *text, size_t n, int *ret_empt
         return bad_line(r, err, word, len,
                         memchr(word, ',', len) ? "are several labels; the native models have one"
                                                : "is no number; a line begins with its label");
+    r->whole = asy__whole(word, len);
     while (next_word(&words, &word, &len))
         if ((rc = read_pair(r, word, len, err)) < 0)
             return rc;
@@ -173,13 +177,15 @@ static int take_line(struct reader *r, const char *text, size_t n, struct asy_er
         return 0;
     }
     for (size_t c = 0; c < r->width; c++)
-        r->cells[c].number = 0;
+        r->cells[c].number = 0, r->cells[c].whole = 0;
     for (size_t i = 0; i < r->n; i++) {
         if (r->pairs[i].index < r->low || r->pairs[i].index - r->low >= r->width)
             return asy_fail(err, ASY_E_STATE, "it changed while it was read");
         r->cells[r->pairs[i].index - r->low].number = r->pairs[i].value;
+        r->cells[r->pairs[i].index - r->low].whole = r->pairs[i].whole;
     }
     r->cells[r->width].number = r->label;
+    r->cells[r->width].whole = r->whole;
     return r->row(r->arg, r->line, r->cells, r->width + 1, err);
 }
 
