@@ -440,6 +440,50 @@ static void describing_refuses_an_objective_that_is_not_reported(void)
     }
 }
 
+/* Reads text as rows to predict, by the model of l. */
+static int apply(const struct loaded *l, const char *text, struct asy__data *ret,
+                 struct asy_error *err)
+{
+    struct asy__data_spec spec;
+    int rc;
+
+    kit_write(l->path, text, strlen(text));
+    rc = asy__data_spec_read(asy_json_get(asy_json_get(l->job, "study"), "data"), &spec, err);
+    spec.header = -1;
+    spec.stratify = 0;
+    return rc < 0 ? rc : asy__data_load(&spec, &l->data.schema, 0, ret, err);
+}
+
+/* What a model calls its columns may be what a row has twice. */
+static void numbers_that_are_names_are_told_from_rows(void)
+{
+    static const struct {
+        const char *name, *text, *says; /* says NULL: the second feature begins with value */
+        float value;
+    } cases[] = {
+        { "names", "1,0\n8,9\n", NULL, 8 },
+        { "a row", "1,1\n8,9\n", NULL, 1 },
+        { "a name twice", "0,1,1\n7,8,9\n", "column 3 is another one named '1', which the model",
+          0 },
+        { "a name twice that it has no use for", "0,1,y,y\n7,8,9,9\n", NULL, 8 },
+    };
+    struct loaded l;
+
+    load(&l, "0,1,y\n5,6,a\n6,5,b\n", "\"header\":true,\"scale\":\"none\"," ALL);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases) && T_OK(l.rc, &l.err); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy__data data = { 0 };
+        int rc = apply(&l, cases[i].text, &data, &err);
+
+        if (cases[i].says)
+            T_HAS(cases[i].name, err.text, cases[i].says);
+        else if (T_OK(rc, &err))
+            T_TRUE(data.x[1] == cases[i].value);
+        asy__data_fini(&data);
+    }
+    drop(&l);
+}
+
 static void a_schema_survives_its_file(void)
 {
     struct asy__schema copy = { 0 };
@@ -467,4 +511,4 @@ T_MAIN("data", T_TEST(hostile_tables_are_refused_with_their_place),
        T_TEST(scales_are_fitted_on_training_rows_alone), T_TEST(splits_keep_shares_and_classes),
        T_TEST(describing_says_what_was_understood),
        T_TEST(describing_refuses_an_objective_that_is_not_reported),
-       T_TEST(a_schema_survives_its_file))
+       T_TEST(numbers_that_are_names_are_told_from_rows), T_TEST(a_schema_survives_its_file))

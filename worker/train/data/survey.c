@@ -433,7 +433,7 @@ static int match_names(const struct asy__schema *schema, const struct asy__surve
 {
     struct asy__dict names;
     char *seen = calloc(schema->n_columns, 1), made[32];
-    size_t id = 0, len;
+    size_t id = 0, len, again = SIZE_MAX;
     int rc = seen ? 0 : asy_fail(err, ASY_E_NOMEM, "no memory for column names");
 
     asy__dict_init(&names, SIZE_MAX);
@@ -445,9 +445,8 @@ static int match_names(const struct asy__schema *schema, const struct asy__surve
 
         id = asy__dict_find(&names, name, len);
         map[i] = id == ASY__DICT_NONE || seen[id] ? SIZE_MAX : id;
-        if (id != ASY__DICT_NONE && seen[id] && needed(schema, id, with_label))
-            rc = asy_fail(err, ASY_E_FORMAT, "column %zu is another one named '%.80s', which the "
-                          "model needs one of", i + 1, schema->columns[id].name);
+        if (id != ASY__DICT_NONE && seen[id] && needed(schema, id, with_label) && again == SIZE_MAX)
+            again = i;
         if (id != ASY__DICT_NONE)
             seen[id] = 1;
     }
@@ -455,6 +454,9 @@ static int match_names(const struct asy__schema *schema, const struct asy__surve
     for (size_t i = 0; i < schema->n_columns && rc == 0 && *ret_absent == SIZE_MAX; i++)
         if (needed(schema, i, with_label) && !seen[i])
             *ret_absent = i;
+    if (rc == 0 && *ret_absent == SIZE_MAX && again != SIZE_MAX) /* else it may be no header */
+        rc = asy_fail(err, ASY_E_FORMAT, "column %zu is another one named '%.80s', which the model "
+                      "needs one of", again + 1, name_of(survey, again, made, &len));
     asy__dict_fini(&names);
     free(seen);
     return rc;
