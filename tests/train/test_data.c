@@ -484,6 +484,40 @@ static void numbers_that_are_names_are_told_from_rows(void)
     drop(&l);
 }
 
+/* As labels do, unless training told apart what is equal. */
+static void categories_go_by_their_value_where_all_are_numbers(void)
+{
+    static const struct {
+        const char *name, *known, *given;
+        int want; /* the feature that is 1; -1: none */
+    } cases[] = {
+        { "a point", "0,a\n3,b\n", "3.0,\n", 1 },
+        { "a sign and a zero", "0,a\n3,b\n", "+03,\n", 1 },
+        { "none", "0,a\n3,b\n", "2,\n", -1 },
+        { "with zeros in front", "01,a\n02,b\n", "1,\n", 0 },
+        { "equal ones", "1,a\n01,b\n", "1.0,\n", -1 },
+        { "equal ones as they are", "1,a\n01,b\n", "1,\n", 1 },
+        { "texts among them", "1,a\nx,b\n", "1.0,\n", -1 },
+        { "long ones", "9007199254740993,a\n1,b\n", "+9007199254740993,\n", 1 },
+        { "long ones' neighbours", "9007199254740993,a\n1,b\n", "9007199254740992,\n", -1 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy__data data = { 0 };
+        struct loaded l;
+
+        load(&l, cases[i].known, "\"categorical\":[0],\"scale\":\"none\"," ALL);
+        if (T_OK(l.rc, &l.err) && T_OK(apply(&l, cases[i].given, &data, &err), &err)) {
+            int got = data.x[0] == 1 ? 0 : data.x[1] == 1 ? 1 : -1;
+
+            T_EQ(cases[i].name, got, cases[i].want);
+        }
+        asy__data_fini(&data);
+        drop(&l);
+    }
+}
+
 static void a_schema_survives_its_file(void)
 {
     struct asy__schema copy = { 0 };
@@ -511,4 +545,6 @@ T_MAIN("data", T_TEST(hostile_tables_are_refused_with_their_place),
        T_TEST(scales_are_fitted_on_training_rows_alone), T_TEST(splits_keep_shares_and_classes),
        T_TEST(describing_says_what_was_understood),
        T_TEST(describing_refuses_an_objective_that_is_not_reported),
-       T_TEST(numbers_that_are_names_are_told_from_rows), T_TEST(a_schema_survives_its_file))
+       T_TEST(numbers_that_are_names_are_told_from_rows),
+       T_TEST(categories_go_by_their_value_where_all_are_numbers),
+       T_TEST(a_schema_survives_its_file))

@@ -126,9 +126,11 @@ static int plan(struct asy__load *load, const struct asy__survey *survey, struct
     if (!(load->map = calloc(survey->n_columns, sizeof *load->map)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", survey->n_columns);
     if (load->model) {
-        rc = asy__schema_copy(load->model, schema, err);
-        return rc < 0 ? rc : asy__schema_match(schema, survey, load->with_label, &load->header,
-                                               load->map, err);
+        if ((rc = asy__schema_copy(load->model, schema, err)) < 0 ||
+            (rc = asy__load_equal(load, err)) < 0)
+            return rc;
+        return asy__schema_match(schema, survey, load->with_label, &load->header,
+                                 load->map, err);
     }
     if ((rc = asy__schema_plan(load->spec, survey, schema, err)) < 0)
         return rc;
@@ -233,6 +235,9 @@ static int load_it(struct asy__load *load, struct asy__data *ret, struct asy_err
     free(load->ids);
     free(load->group_ids);
     asy__dict_fini(&load->groups);
+    for (size_t i = 0; load->equal && i < load->model->n_columns; i++)
+        asy__dict_fini(&load->equal[i]);
+    free(load->equal);
     free(load->seen);
     return rc;
 }

@@ -9,6 +9,9 @@ struct asy__load {
     const struct asy__schema *model; /* NULL: fit one */
     struct asy__schema *schema;
     int header, with_label, label_is_number;
+    /* [n_columns] of a model's categories that are numbers, by the texts that these go by; NULL: it
+     * fits one. One is empty if not all of its column's are, or two are equal. */
+    struct asy__dict *equal;
     size_t *map; /* [n_file_columns] -> schema column, SIZE_MAX: none */
     size_t n_file_columns;
     size_t *cell_of; /* [n_columns] -> place in a row of cells */
@@ -28,7 +31,9 @@ struct asy__load {
     struct asy__pages pages; /* of cells that are in a file */
 };
 
-/* load_cells.c. A row of the file, as an asy__row_f of a struct asy__load: cells, label, group. */
+/* load_cells.c. Of a model: `equal`. */
+ASY_MUST_CHECK int asy__load_equal(struct asy__load *load, struct asy_error *err);
+/* A row of the file, as an asy__row_f of a struct asy__load: cells, label, group. */
 ASY_MUST_CHECK int asy__load_row(void *arg, uint64_t row, const struct asy__cell *fields, size_t n,
                                  struct asy_error *err);
 

@@ -6,6 +6,7 @@
 #include <asy/parse.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int at_cell(struct asy_error *err, uint64_t row, size_t column, const char *name,
@@ -86,20 +87,45 @@ static int read_number(const struct asy__cell *field, uint64_t row, size_t i,
     return 0;
 }
 
-/* The category that a number is, however it is written, where all of them are numbers; -1: none. */
-static long find_number(const struct asy__dict *values, double number)
+/* equal: values by the texts that they go by as numbers; it stays empty unless they can be told
+ * apart so. */
+static int index_numbers(const struct asy__dict *values, struct asy__dict *equal,
+                         struct asy_error *err)
 {
-    long found = -1;
+    for (size_t i = 0, id = 0; i < values->n; i++) {
+        struct asy__cell cell = { .text = values->texts[i], .len = strlen(values->texts[i]),
+                                  .quoted = 1 };
+        char text[NAME_ROOM];
+        double number = 0;
+        int rc;
 
-    for (size_t i = 0; i < values->n; i++) {
-        double value;
-
-        if (asy_parse_f64(values->texts[i], strlen(values->texts[i]), &value, NULL) < 0)
-            return -1;
-        if (value == number && found < 0)
-            found = (long)i;
+        if (asy__cell_number(&cell, &number) < 0 || !isfinite(number)) {
+            asy__dict_fini(equal);
+            return 0;
+        }
+        name_number(number, &cell, text);
+        if ((rc = asy__dict_add(equal, cell.text, cell.len, &id, err)) < 0)
+            return rc;
+        if (id != i) {
+            asy__dict_fini(equal);
+            return 0;
+        }
     }
-    return found;
+    return 0;
+}
+
+int asy__load_equal(struct asy__load *load, struct asy_error *err)
+{
+    const struct asy__schema *model = load->model;
+    int rc = 0;
+
+    if (!(load->equal = calloc(model->n_columns + 1, sizeof *load->equal)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", model->n_columns);
+    for (size_t i = 0; i < model->n_columns && rc == 0; i++) {
+        asy__dict_init(&load->equal[i], ASY__CATEGORIES_MAX);
+        rc = index_numbers(&model->columns[i].values, &load->equal[i], err);
+    }
+    return rc;
 }
 
 static int read_category(struct asy__load *load, const struct asy__cell *field, uint64_t row,
@@ -121,8 +147,10 @@ static int read_category(struct asy__load *load, const struct asy__cell *field, 
     if (rc == ASY_E_FULL)
         return at_cell(err, row, i, column->name,
                        "more than 1000 distinct texts are no categories; exclude the column");
-    if (rc == 0 && id < 0 && asy__cell_number(field, &number) == 0)
-        id = find_number(&column->values, number);
+    if (rc == 0 && id < 0 && asy__cell_number(field, &number) == 0) {
+        name_number(number, &f, text);
+        rc = intern(load, &load->equal[load->map[i]], f.text, f.len, &id, err);
+    }
     *ret = (float)id;
     return rc;
 }
