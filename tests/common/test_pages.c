@@ -31,4 +31,33 @@ static void blocks_lie_where_they_should(void)
     }
 }
 
-T_MAIN("pages", T_TEST(blocks_lie_where_they_should))
+/* Zeros, and nothing else, whether there are whole pages to give back or not. */
+static void clearing_leaves_the_rest(void)
+{
+    static const struct {
+        const char *name;
+        size_t from, n;
+    } cases[] = {
+        { "nothing", 100, 0 },
+        { "within a page", 100, 1000 },
+        { "over an edge", ASY_PAGE - 8, 16 },
+        { "one page", ASY_PAGE, ASY_PAGE },
+        { "pages and parts", ASY_PAGE - 4, 2 * ASY_PAGE + 12 },
+        { "all", 0, 4 * ASY_PAGE },
+    };
+    const size_t len = 4 * ASY_PAGE;
+    unsigned char *block = asy_pages_alloc(len);
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases) && T_TRUE(block != NULL); i++) {
+        size_t wrong = 0;
+
+        memset(block, 7, len);
+        asy_pages_clear(block + cases[i].from, cases[i].n);
+        for (size_t at = 0; at < len; at++)
+            wrong += block[at] != (at - cases[i].from < cases[i].n ? 0 : 7);
+        T_EQ(cases[i].name, wrong, 0);
+    }
+    free(block);
+}
+
+T_MAIN("pages", T_TEST(blocks_lie_where_they_should), T_TEST(clearing_leaves_the_rest))

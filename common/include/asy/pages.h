@@ -16,4 +16,7 @@
 /* bytes > 0, aligned to 64 bytes; of at least ASY_PAGE bytes to such a page. What is in it is not
  * known. The caller frees it with free(). NULL: there is no memory. */
 void *asy_pages_alloc(size_t bytes);
+/* Zeros in (a part of) such a block. Whole large pages are given back: they take memory again once
+ * somebody writes to them, which may be never. */
+void asy_pages_clear(void *at, size_t bytes);
 #endif

@@ -130,7 +130,11 @@ int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own, size_t 
         .common = node->common,
     };
     asy__node_slice(node, n_common, &from, &to);
-    memset(ret->own, 0, node->count * node->stride * sizeof(float));
+    /* Of gradients that are used up while they are made nobody writes most. */
+    if (comm->alone && node->common == comm->alone)
+        asy_pages_clear(ret->own, node->count * node->stride * sizeof(float));
+    else
+        memset(ret->own, 0, node->count * node->stride * sizeof(float));
     memset(ret->common + from, 0, (to - from) * sizeof(float));
     return 0;
 }
