@@ -43,6 +43,8 @@ static int look(void *ctx, const char *text, size_t len, struct asy_error *err)
 {
     struct run *run = ctx;
 
+    asy_json_destroy(run->data); /* of another metric: the data is the same */
+    run->data = NULL;
     return asy__describe_data(text, len, &run->data, err);
 }
 
