@@ -89,7 +89,7 @@ budget: {trials: 2}
             "study.yaml:9:15: constraints.metric: 'val_r2' is not reported; there are train_acc")
         home.write("study.yaml", text.replace("max: 2}", "max: 2}, norm: batch, batch_size: 1"))
         has("one row", home.run("run", "study.yaml", code=2)[1],
-            "batch_size: 1 leaves norm: batch no statistics")
+            "a batch of one row has no statistics for norm: batch; a batch_size of some dozens has")
         equal("started nothing", home.processes("assay-coordinator"), [])
 
 

@@ -205,6 +205,15 @@ static void groups_that_cannot_be_are_refused(void)
     kit_rmdir(t.dir);
 }
 
+static bool make_of(struct table *t, const char *text, size_t n)
+{
+    if (!make(t, 1))
+        return false;
+    kit_write(t->path, text, strlen(text));
+    t->n = n;
+    return true;
+}
+
 /* Ids of 17 digits, of which doubles make some the same. */
 static void long_numbers_stay_apart(void)
 {
@@ -214,10 +223,8 @@ static void long_numbers_stay_apart(void)
     struct table t = { .n = 0 };
     uint8_t part_of[ROWS_MAX];
 
-    if (!make(&t, 1))
+    if (!make_of(&t, text, 4))
         return;
-    kit_write(t.path, text, strlen(text));
-    t.n = 4;
     T_OK(load(&t, "\"group\":\"g\",\"folds\":4,\"test\":0", 0, 1, part_of, &err), &err);
     kit_rmdir(t.dir);
 }
@@ -230,10 +237,8 @@ static void no_part_stays_empty(void)
     struct table t = { .n = 0 };
     uint8_t part_of[ROWS_MAX];
 
-    if (!make(&t, 1))
+    if (!make_of(&t, text, 5))
         return;
-    kit_write(t.path, text, strlen(text));
-    t.n = 5;
     for (int seed = 0; seed < 20; seed++) {
         char split[100];
 

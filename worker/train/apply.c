@@ -93,9 +93,8 @@ static int check_model(const struct asy_json *study, const struct asy__data_spec
         (rc = asy__hyper_read(sample, &hyper, err)) == 0 &&
         (rc = asy__loss_check(&hyper, schema, err)) == 0)
         rc = asy__family_net(&hyper, schema, 1, 1, &net, err);
-    if (rc == 0 && (size_t)hyper.batch_size < asy__net_least_rows(net))
-        rc = asy_fail(err, ASY_E_INVAL, "batch_size: 1 leaves norm: batch no statistics; some "
-                      "dozens do, and norm: layer needs none");
+    if (rc == 0)
+        rc = asy__net_check_rows(net, (size_t)hyper.batch_size, err);
     asy__net_destroy(net);
     if (rc < 0)
         asy_error_prefix(err, "run");

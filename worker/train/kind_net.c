@@ -20,14 +20,6 @@ static int check_joins(const struct asy__run *run, struct asy_error *err)
                     "normalisation needs it whole; norm: layer does not", why);
 }
 
-static int check_rows(const struct asy__run *run, struct asy_error *err)
-{
-    if (run->batch >= asy__net_least_rows(run->net))
-        return 0;
-    return asy_fail(err, ASY_E_INVAL, "a batch of one row has no statistics for norm: batch; a "
-                    "batch_size of some dozens has, and norm: layer needs none");
-}
-
 /* Strict bits are the same on all machines, those of the unit for bf16 are not its stand-in's. */
 static int check_precision(const struct asy__job *job, struct asy_error *err)
 {
@@ -95,7 +87,8 @@ static int plan(struct asy__run *run, struct asy_error *err)
         (rc = plan_augment(run, err)) < 0)
         return rc;
     run->learner = asy__net_learner(run->net, NULL, NULL);
-    if ((rc = check_joins(run, err)) < 0 || (rc = check_rows(run, err)) < 0)
+    if ((rc = check_joins(run, err)) < 0 ||
+        (rc = asy__net_check_rows(run->net, run->batch, err)) < 0)
         return rc;
     asy__net_team(run->net, run->trainer->team);
     if (asy_comm_size(comm) > 1)

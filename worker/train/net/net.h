@@ -132,9 +132,10 @@ ASY_MUST_CHECK int asy__net_create(const struct asy__layer_desc *layers, size_t 
                                    const struct asy__net_options *options,
                                    struct asy__net **ret_net, struct asy_error *err);
 void asy__net_destroy(struct asy__net *net); /* NULL is fine */
-/* The fewest rows that a batch of training has: 2 where batch normalisation is of single numbers,
- * whose own mean is all that one row would leave of it. */
-size_t asy__net_least_rows(const struct asy__net *net);
+/* Whether batches of training may have so few rows: one alone is all that batch normalisation of
+ * single numbers would be of. ASY_E_INVAL. */
+ASY_MUST_CHECK int asy__net_check_rows(const struct asy__net *net, size_t rows,
+                                       struct asy_error *err);
 /* Of a net that is not bound yet: what runs its programs. Borrowed; NULL: the calling thread. */
 void asy__net_team(struct asy__net *net, struct asy_team *team);
 /* Floats that asy__net_bind() wants, aligned to 64 bytes; where gradients are joint, WORK is not

@@ -102,13 +102,14 @@ int asy__plan_is_normed(const struct asy__plan *plan, const struct asy__layer *l
     return 0;
 }
 
-size_t asy__net_least_rows(const struct asy__net *net)
+int asy__net_check_rows(const struct asy__net *net, size_t rows, struct asy_error *err)
 {
-    for (size_t l = 0; l < net->n_layers; l++)
+    for (size_t l = 0; l < net->n_layers && rows < 2; l++)
         if (net->layers[l].desc.kind == ASY__BATCH_NORM &&
             asy__shape_vectors(net->layers[l].out) == 1)
-            return 2;
-    return 1;
+            return asy_fail(err, ASY_E_INVAL, "a batch of one row has no statistics for norm: "
+                            "batch; a batch_size of some dozens has, and norm: layer needs none");
+    return 0;
 }
 
 /* Where its inputs come from. */
